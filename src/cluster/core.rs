@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::api::event::{Action, AddressNews, Event, Request, UnitNews};
+use super::api::event::{Action, AddressNews, Event, Request};
 use super::api::group_set::GroupSet;
 use super::api::outcome::Outcome;
 use super::api::record::Record;
 use super::api::settings::Settings;
 use super::api::step::Step;
 use super::api::time::{Instant, Moment};
+use super::api::unit_news::UnitNews;
 use super::complaints::Complaints;
 use super::facts::Fact;
 use super::guards::assurance::Assurance;
@@ -50,6 +51,7 @@ use super::ownership::exchange::Exchange;
 use super::ownership::failback::Failback;
 use super::ownership::groups::Groups;
 use super::ownership::operator::{MoveDirection, Operator};
+use super::ownership::orphans::Orphans;
 use super::ownership::released::ReleasedUntold;
 use super::ownership::state::Ownership;
 use super::ownership::undo::Undone;
@@ -111,6 +113,8 @@ pub struct Core {
     pub(super) conflict: Conflict,
     #[serde(default)]
     pub(super) released_untold: ReleasedUntold,
+    #[serde(default)]
+    pub(super) orphans: Orphans,
     pub(super) lan: Lan,
     #[serde(default)]
     pub(super) lost: LostLeases,
@@ -183,6 +187,7 @@ impl Core {
             operator: Operator::default(),
             conflict: Conflict::default(),
             released_untold: ReleasedUntold::default(),
+            orphans: Orphans::default(),
             lan: Lan::default(),
             lost: LostLeases::default(),
             claimed: ClaimedAddresses::default(),
@@ -257,7 +262,7 @@ impl Core {
             Event::Check { check, run, outcome } => each!(self; check_ended(check, run, outcome)),
             Event::Witness { number, news } => each!(self; witness_said(number, news)),
         }
-        each!(self; follow_maintenance(); take_what_is_left_behind(); take_what_is_parted_with(); hold_whole_classes(); reunite_companies(); check_waiting_move(); resync_check(); report_leftovers_gone(); tell_degraded(); follow_checks(); tell_readiness());
+        each!(self; follow_maintenance(); take_what_is_left_behind(); take_what_is_parted_with(); follow_orphans(); hold_whole_classes(); reunite_companies(); check_waiting_move(); resync_check(); report_leftovers_gone(); tell_degraded(); follow_checks(); tell_readiness());
         if !received {
             each!(self; follow_assurance(); follow_witness());
         }
@@ -271,6 +276,7 @@ impl Core {
             Request::Farewell => each!(self; farewell_requested()),
             Request::Standby(set) => each!(self; move_requested(id, MoveDirection::ToPeer, set)),
             Request::Takeover(set) => each!(self; move_requested(id, MoveDirection::Here, set)),
+            Request::CallOff(number) => each!(self; call_off_move(id, number)),
             Request::StandbyGroups(set) => each!(self; move_named(id, MoveDirection::ToPeer, set)),
             Request::TakeoverGroups(set) => each!(self; move_named(id, MoveDirection::Here, set)),
             Request::Fence(node) => each!(self; fence_requested(id, node)),
@@ -315,15 +321,17 @@ impl Core {
         }
         let now = self.now.monotonic;
         let failure = outcome.failure().map(str::to_owned);
+        let aborted = outcome.aborted().cloned();
         let attempts = self.groups.stop_attempts(step.group);
         if self.groups.ended(step, outcome, now, &mut self.out) {
-            self.raise(Fact::StartFailed { step });
+            self.raise(Fact::StartFailed { step, reason: failure.unwrap_or_default() });
         } else if let Some(reason) = failure {
             if self.groups.stop_attempts(step.group) > attempts {
                 self.raise(Fact::StopFailed { step, reason });
             }
         } else {
             self.raise(Fact::ResourceChanged { step });
+            self.tell_aborted(step, aborted);
         }
         self.raise(Fact::GroupsMaySettle);
     }
@@ -332,12 +340,20 @@ impl Core {
     fn everywhere_ended(&mut self, step: Step, outcome: Outcome) {
         match self.note_everywhere(step, &outcome) {
             EverywhereStart::Pending => {}
-            EverywhereStart::Up => self.raise(Fact::ResourceChanged { step }),
+            EverywhereStart::Up => {
+                self.raise(Fact::ResourceChanged { step });
+                self.tell_aborted(step, outcome.aborted().cloned());
+            }
             EverywhereStart::Failed => {
                 let reason = outcome.failure().unwrap_or_default().to_owned();
                 self.raise(Fact::EverywhereFailed { step, reason });
             }
         }
+    }
+
+    /// What a stop means that has ended the start of a resource.
+    fn tell_aborted(&mut self, step: Step, news: Option<UnitNews>) {
+        news.into_iter().for_each(|news| self.raise(Fact::StartAborted { step, news }));
     }
 
     /// Writes this to the log.

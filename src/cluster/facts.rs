@@ -12,6 +12,7 @@ use super::api::event::Answer;
 use super::api::group_set::GroupSet;
 use super::api::step::Step;
 use super::api::time::Instant;
+use super::api::unit_news::UnitNews;
 use super::core::{Core, each};
 use super::guards::claimed::RepeatedClaim;
 use super::ownership::operator::MoveDirection;
@@ -76,6 +77,8 @@ pub(super) enum Fact {
     ResetNeeded,
     /// A peer whose reset was waited for is heard.
     ResetNotNeeded,
+    /// Nobody has this any more, and this node could not serve it.
+    Forgone { set: GroupSet },
     /// Nobody has this any more.
     FreeToTake { set: GroupSet },
     /// With a required witness: it is not certain any more that nobody takes these.
@@ -113,7 +116,9 @@ pub(super) enum Fact {
     /// A step ended, or a set is wanted otherwise: groups may be where they were wanted.
     GroupsMaySettle,
     /// A resource could not be started here.
-    StartFailed { step: Step },
+    StartFailed { step: Step, reason: String },
+    /// A stop that is not ours has ended the start of a resource.
+    StartAborted { step: Step, news: UnitNews },
     /// A unit that runs on both nodes could not be started here.
     EverywhereFailed { step: Step, reason: String },
     /// A resource was started, or stopped, as it was meant to.
@@ -272,18 +277,18 @@ impl Core {
             Fact::PeerDead => {
                 each!(self;
                     cancel_exchange(); stop_repeating(); cancel_release(); forget_offer(); conflict_over();
-                    ipfail_forget(); await_wellness();
+                    ipfail_forget(); await_wellness(); forget_their_orphans();
                     peer_died());
             }
             Fact::PeerLeft => {
                 each!(self; remember_all(); say_shutdown_notice(); fencing_called_off(); hold_over();
                     cancel_exchange(); stop_repeating(); cancel_release(); forget_offer(); conflict_over();
-                    await_wellness(); peer_left());
+                    await_wellness(); forget_their_orphans(); peer_left());
             }
             Fact::PeerRestarted => {
                 each!(self; peer_restarted();
                     restart_exchange(); stop_repeating(); cancel_release(); forget_offer(); conflict_over();
-                    ipfail_forget(); await_wellness(); legacy_over());
+                    ipfail_forget(); await_wellness(); forget_their_orphans(); legacy_over());
             }
 
             Fact::PeerReappeared { known } => {
@@ -304,8 +309,9 @@ impl Core {
             Fact::PeerHasNothing => each!(self; decide_alone(); legacy_alone(); weigh_takeover(); takeover_settled()),
             Fact::ResetNeeded => each!(self; fence_before_takeover()),
             Fact::ResetNotNeeded => each!(self; ask_peer_again()),
+            Fact::Forgone { set } => each!(self; start_what_is_needed(set)),
             Fact::FreeToTake { set } => {
-                each!(self; start_what_is_needed(set); take_from_peer(set); takeover_settled());
+                each!(self; take_from_peer(set); takeover_settled());
             }
             Fact::HoldOver => each!(self; audit_nobody()),
             Fact::TakenUp => each!(self; announce_soon()),
@@ -316,8 +322,9 @@ impl Core {
             Fact::PeerAnswered => each!(self; cancel_release()),
             Fact::PeerReleased => each!(self; forget_late_other()),
             Fact::HoldQuestion { at } => each!(self; ask_what_it_holds(at)),
-            Fact::WantedAgain { set } => each!(self; wanted_again(set)),
-            Fact::StartFailed { step } => each!(self; group_failed(step)),
+            Fact::WantedAgain { set } => each!(self; wanted_again(set); start_what_is_needed(set)),
+            Fact::StartFailed { step, reason } => each!(self; group_failed(step, &reason)),
+            Fact::StartAborted { step, news } => each!(self; unit_news(step, news)),
             Fact::EverywhereFailed { step, reason } => each!(self; everywhere_failed(step, reason)),
             Fact::ResourceChanged { step } => each!(self; resource_changed(step)),
             Fact::FoundRunning { step } => each!(self; found_running(step)),
@@ -332,13 +339,15 @@ impl Core {
             Fact::GroupsMaySettle => each!(self; exchange_settled(); takeover_settled(); conflict_settled();
                 legacy_settled(); restart_check(); leave_check(); leave_settled(); restart_check()),
             Fact::BothHold { set } | Fact::StorageAtStake { set } => each!(self; let_go_of_storage(set)),
-            Fact::Unassured { set } => each!(self; let_go(set); report_let_go(); hold_unassured(set)),
+            Fact::Unassured { set } => {
+                each!(self; note_orphans(set); let_go(set); report_let_go(); hold_unassured(set))
+            }
             Fact::StatusConfirmed => each!(self; tell_leases()),
             Fact::PeerIsOff => each!(self; peer_is_off()),
             Fact::TookUp { assured_until, peer_off } => each!(self; inherit_assurance(assured_until, peer_off)),
             Fact::MayStillRun { set } => each!(self; leave_doubts(set)),
             Fact::StillStopped { stopped } => each!(self; take_up_stopped(stopped)),
-            Fact::KeyOurs => each!(self; tell_leases(); judge_lan()),
+            Fact::KeyOurs => each!(self; tell_leases(); fencing_due(); judge_lan()),
             Fact::LetGo { set } => each!(self; let_go(set); report_let_go()),
             Fact::LoserStopped { set, asked_in_vain } => {
                 if asked_in_vain {
@@ -475,7 +484,7 @@ impl Core {
             // What it says of us once, when it declares us dead, may have been lost, and it hears no question.
             each!(self; peer_went_deaf());
         }
-        each!(self; health_heard(&report.unfit); check_adoption(); peer_decides(report.stable));
+        each!(self; health_heard(report); check_adoption(); orphans_heard(report); peer_decides(report.stable));
         if report.stable == Some(true) {
             each!(self; peer_reports_decided(); repeat_report_soon());
         }

@@ -37,9 +37,7 @@ mod timers;
 mod view;
 
 pub use api::adoption::Adoption;
-pub use api::event::{
-    Action, AddressNews, Answer, Awaited, CheckOutcome, Event, LinkAbility, Order, Request, UnitNews,
-};
+pub use api::event::{Action, AddressNews, Answer, Awaited, CheckOutcome, Event, LinkAbility, Order, Request};
 pub use api::group_set::{GroupSet, MAX_GROUPS};
 pub use api::hold_reason::HoldReason;
 pub use api::outcome::Outcome;
@@ -48,11 +46,13 @@ pub use api::set::{Class, Set};
 pub use api::settings::{KnownPeer, Settings};
 pub use api::step::Step;
 pub use api::time::{Instant, Moment};
+pub use api::unit_news::UnitNews;
 pub use api::witness::{WitnessNews, WitnessOrder, WitnessRules, WitnessStamp};
 pub use core::Core;
 pub use guards::checks::{CheckState, CheckView};
 pub use guards::condition::ResourceState;
 pub use guards::questions::asking_interval;
+pub use guards::unfit::UnfitView;
 pub use guards::witness::WitnessView;
 pub use ownership::failback::ReturnWait;
 pub use ownership::groups::GroupState;
@@ -64,11 +64,11 @@ pub use peer::ping::PingedNode;
 pub use view::{GroupView, LinkView, NodeView, ResourceView, View};
 
 /// Protocol extensions that this hbd announces in the field `hbd` of its statuses (docs/DECISIONS.md "How hbd knows
-/// an hbd peer"; 05 §3.1): 1 = claims in `resource` messages, partitions heal without restarts; 2 = sets of groups by
-/// their keys; 3 = what was heard of the receiver, in every message; 4 = groups move one by one; 5 = the MAC
-/// addresses of the sender's machine. The fields `hbd_restart`, `hbd_unfit`, `hbd_maintenance`, `hbd_conf`,
-/// `hbd_left_alone`, `hbd_degraded`, `hbd_unready`, `hbd_start_delay`, `hbd_keys`, `hbd_tickle` and `hbd_deaf` need
-/// no number: a node that does not know them loses nothing.
+/// an hbd peer"; 05 §3.1): 1 = claims in `resource` messages, partitions heal without restarts; 2 = sets of groups
+/// by their keys; 3 = what was heard of the receiver, in every message; 4 = groups move one by one; 5 = the MAC
+/// addresses of the sender's machine. The fields `hbd_restart`, `hbd_unfit`, `hbd_unfit_why`, `hbd_maintenance`,
+/// `hbd_conf`, `hbd_left_alone`, `hbd_degraded`, `hbd_unready`, `hbd_start_delay`, `hbd_keys`, `hbd_tickle` and
+/// `hbd_deaf` need no number: a node that does not know them loses nothing.
 pub const EXTENSIONS: u32 = 5;
 /// The first of them with sets of groups by their keys.
 const GROUPS_EXTENSION: u32 = 2;

@@ -278,7 +278,7 @@ impl Core {
             Timer::Fencing => each!(self; fencing_due()),
             Timer::Carrier => each!(self; carrier_due()),
             Timer::Exchange => each!(self; exchange_overdue()),
-            Timer::Parting => each!(self; tell_what_is_parted_with()),
+            Timer::Parting => each!(self; tell_what_is_parted_with(); tell_orphans()),
             Timer::TakeoverReply => each!(self; takeover_unanswered()),
             Timer::TakeLocal => each!(self; take_local_due()),
             Timer::Failback => each!(self; check_failback()),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::{
     Awaited, CheckView, Core, GroupSet, GroupState, HoldReason, PingedNode, ResourceState, ReturnWait, Set, Step,
-    WitnessView,
+    UnfitView, WitnessView,
 };
 use crate::config::Fingerprint;
 
@@ -27,6 +27,9 @@ pub struct View {
     pub groups_move_alone: bool,
     /// What an operator's move waits for, if one waits.
     pub awaited: Option<Awaited>,
+    /// The number of its request.
+    #[serde(default)]
+    pub waiting_request: Option<u64>,
     /// The witness; `None` if none is configured.
     #[serde(default)]
     pub witness: Option<WitnessView>,
@@ -124,6 +127,9 @@ pub struct GroupView {
     /// What waits before it goes back to the other node, which it prefers; `None` if it does not go by itself.
     #[serde(default)]
     pub returns: Option<ReturnWait>,
+    /// The nodes on which it failed, and which are not given it by themselves.
+    #[serde(default)]
+    pub unfit: Vec<UnfitView>,
     /// Its resources, from the left.
     #[serde(default)]
     pub resources: Vec<ResourceView>,
@@ -156,6 +162,7 @@ impl Core {
             maintenance: self.maintenance.on(),
             groups_move_alone: self.groups_move_alone(),
             awaited: self.operator.awaited(),
+            waiting_request: self.operator.waiting_request(),
             witness: self.witness_view(),
             nodes: (0..self.nodes.len()).map(|index| self.node_view(index)).collect(),
             ping_nodes: self.ping_nodes.clone(),
@@ -235,6 +242,7 @@ impl Core {
             contested: theirs && here,
             strangers: self.strangers_in_words(index),
             returns: self.return_wait(returning, index),
+            unfit: self.unfit_views(index),
             resources: (0..group.resources.len())
                 .map(|resource| self.resource_view(Step { group: index, resource }))
                 .collect(),

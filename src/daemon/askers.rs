@@ -11,22 +11,40 @@ use crate::cluster::Answer;
 #[derive(Debug, Default)]
 pub struct Askers {
     last: u64,
-    waiting: HashMap<u64, oneshot::Sender<bus::RequestOutcome>>,
+    waiting: HashMap<u64, Asker>,
+}
+
+/// One of them.
+#[derive(Debug)]
+struct Asker {
+    reply: oneshot::Sender<bus::RequestOutcome>,
+    /// The job on the bus that shows the request.
+    job: Option<u32>,
 }
 
 impl Askers {
-    /// The number of a request; its answer goes to `reply`.
-    pub(super) fn add(&mut self, reply: oneshot::Sender<bus::RequestOutcome>) -> u64 {
+    /// The number of a request, which this job shows; its answer goes to `reply`.
+    pub(super) fn add(&mut self, reply: oneshot::Sender<bus::RequestOutcome>, job: Option<u32>) -> u64 {
         self.last += 1;
-        self.waiting.insert(self.last, reply);
+        self.waiting.insert(self.last, Asker { reply, job });
         self.last
+    }
+
+    /// The number of the request that this job shows; `None` if it is answered.
+    pub(super) fn of_job(&self, job: u32) -> Option<u64> {
+        self.waiting.iter().find(|(_, asker)| asker.job == Some(job)).map(|(id, _)| *id)
+    }
+
+    /// The job that shows this request.
+    pub(super) fn job(&self, id: u64) -> Option<u32> {
+        self.waiting.get(&id)?.job
     }
 
     /// Tells the asker of this request.
     pub(super) fn answer(&mut self, id: u64, answer: Answer) {
-        if let Some(reply) = self.waiting.remove(&id) {
+        if let Some(asker) = self.waiting.remove(&id) {
             // The client that asked may have gone.
-            let _ = reply.send(Ok(answer));
+            let _ = asker.reply.send(Ok(answer));
         }
     }
 }

@@ -221,6 +221,9 @@ impl Answering<'_> {
     async fn answer(&self, call: Call) {
         match call {
             Call::Operator(request) => self.hand_over(request).await,
+            Call::CallOff { job, reply } => {
+                let _ = self.inputs.send(Input::CallOff { job, reply });
+            }
             Call::Reload { reply } => {
                 let _ = reply.send(self.reloader.reload().await);
             }

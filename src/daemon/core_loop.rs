@@ -28,7 +28,7 @@ use super::pulse::Pulse;
 use super::recorder::Recorder;
 use super::rest::Rest;
 use super::signatures::Signatures;
-use super::snapshot::{count, snapshot, status_line};
+use super::snapshot::{count, hear, snapshot, status_line};
 use super::stopped_units::StoppedUnitsFile;
 use crate::bus::{OperatorRequest, Snapshot};
 use crate::checks::{CheckReport, CheckResult};
@@ -218,7 +218,6 @@ impl CoreLoop {
 
     /// Lets the core handle one event. True if it ended.
     pub(super) fn feed(&mut self, event: Event) -> bool {
-        self.history.event(&event);
         let actions = self.recorder.handle(&mut self.core, moment(), event);
         self.history.actions(&actions);
         self.links.sign_for(&self.core.announced_keys());
@@ -284,8 +283,14 @@ impl CoreLoop {
                 self.notifier.send(ServiceNotice::Stopping);
                 self.feed(Event::Request { id: 0, request: Request::Restart })
             }
-            Input::Operator(OperatorRequest { request, reply }) => {
-                let id = self.askers.add(reply);
+            Input::Operator(OperatorRequest { request, reply, job }) => {
+                let id = self.askers.add(reply, job);
+                self.feed(Event::Request { id, request })
+            }
+            // A number that no request has is of one that was answered just now.
+            Input::CallOff { job, reply } => {
+                let request = Request::CallOff(self.askers.of_job(job).unwrap_or_default());
+                let id = self.askers.add(reply, None);
                 self.feed(Event::Request { id, request })
             }
             Input::Fenced { node, outcome } => self.feed(Event::Fenced { node, outcome }),
@@ -389,6 +394,7 @@ impl CoreLoop {
             units::UnitReport::Failed { id, verb: units::Verb::Stop, error } => {
                 (id, Outcome::NotStopped(error_chain(&error)))
             }
+            units::UnitReport::Aborted { id, news } => (id, Outcome::Aborted(unit_news(news))),
             units::UnitReport::ChildrenEnded => return false,
             units::UnitReport::FailfastDied => {
                 self.effects.reboot();
@@ -412,16 +418,7 @@ impl CoreLoop {
 
     /// A unit may stand for several resources.
     fn unit_news(&mut self, unit: &str, news: units::News) -> bool {
-        let news = match news {
-            units::News::Up => UnitNews::Up,
-            units::News::Failed(reason) => UnitNews::Failed(reason),
-            units::News::Exhausted(reason) => UnitNews::Exhausted(reason),
-            units::News::Restarting(reason) => UnitNews::Restarting(reason),
-            units::News::Stopped { asked } => UnitNews::Stopped { ago: units::time_since(asked) },
-            units::News::StoppedWith(cause) => UnitNews::StoppedWith(cause),
-            units::News::Free => UnitNews::Free,
-            units::News::Unknown => UnitNews::Unknown,
-        };
+        let news = unit_news(news);
         let mut ended = false;
         for step in self.effects.steps_of(unit) {
             ended |= self.feed(Event::Unit { step, news: news.clone() });
@@ -446,6 +443,8 @@ impl CoreLoop {
         }
         let mut snapshot = snapshot(&self.config, self.generation, &view);
         self.history.enrich(&mut snapshot);
+        hear(&mut snapshot, &self.core);
+        snapshot.awaiting_job = view.waiting_request.and_then(|id| self.askers.job(id));
         let line = status_line(&self.config, &view, &snapshot);
         if before.is_none_or(|before| before != line) {
             self.notifier.send(ServiceNotice::Status(line));
@@ -455,6 +454,20 @@ impl CoreLoop {
         self.announcements.show(&snapshot);
         self.snapshots.send_replace(Arc::new(snapshot));
         *shown = Some(view);
+    }
+}
+
+/// What became of a unit, in the words of the core.
+fn unit_news(news: units::News) -> UnitNews {
+    match news {
+        units::News::Up => UnitNews::Up,
+        units::News::Failed(reason) => UnitNews::Failed(reason),
+        units::News::Exhausted(reason) => UnitNews::Exhausted(reason),
+        units::News::Restarting(reason) => UnitNews::Restarting(reason),
+        units::News::Stopped { asked } => UnitNews::Stopped { ago: units::time_since(asked) },
+        units::News::StoppedWith(cause) => UnitNews::StoppedWith(cause),
+        units::News::Free => UnitNews::Free,
+        units::News::Unknown => UnitNews::Unknown,
     }
 }
 

@@ -1,12 +1,12 @@
 //! What the core does not keep because it decides nothing by it, and people ask for: since when a node owns a
-//! group, when a node was last heard on each link, and the last decisions.
+//! group, and the last decisions.
 //!
-//! Watches what goes into the core and comes out of it. Bounded; costs a packet no allocation.
+//! Watches what comes out of the core. Bounded.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::bus::{DecisionSnapshot, Snapshot};
-use crate::cluster::{Action, Event, Record, Settings};
+use crate::cluster::{Action, Record};
 use crate::config::Config;
 use crate::util::clock::now_usec;
 
@@ -43,10 +43,6 @@ struct Ownership {
 pub struct DecisionHistory {
     /// What the groups are called, by their keys.
     names: BTreeMap<String, String>,
-    nodes: Vec<String>,
-    links: Vec<String>,
-    /// By node and link, CLOCK_REALTIME in microseconds; 0 for never.
-    heard: Vec<Vec<u64>>,
     owners: Vec<Ownership>,
     decisions: VecDeque<DecisionSnapshot>,
     /// How many decisions there were, those that are forgotten included.
@@ -61,30 +57,16 @@ pub struct DecisionHistory {
 
 impl DecisionHistory {
     /// Nothing has happened yet.
-    pub fn new(settings: &Settings, config: &Config) -> DecisionHistory {
+    pub fn new(config: &Config) -> DecisionHistory {
         let named = config.groups.iter().zip(config.names_of_groups());
-        let (nodes, links) = (settings.nodes.clone(), settings.links.clone());
         DecisionHistory {
-            heard: vec![vec![0; links.len()]; nodes.len()],
-            owners: vec![Ownership::default(); settings.groups.len()],
+            owners: vec![Ownership::default(); config.groups.len()],
             decisions: VecDeque::new(),
             decided: 0,
             broken_devices: Vec::new(),
             start_problems: Vec::new(),
             link_problems: Vec::new(),
             names: named.map(|(group, name)| (group.key.clone(), name.to_owned())).collect(),
-            nodes,
-            links,
-        }
-    }
-
-    /// Before the core handles it.
-    pub fn event(&mut self, event: &Event) {
-        let Event::Received { link, message } = event else { return };
-        let Some(source) = message.text("src") else { return };
-        let node = self.nodes.iter().position(|node| node.eq_ignore_ascii_case(source));
-        if let Some(heard) = node.and_then(|node| self.heard.get_mut(node)?.get_mut(*link)) {
-            *heard = now_usec();
         }
     }
 
@@ -116,14 +98,6 @@ impl DecisionHistory {
             }
             group.owner_since_usec = if group.owner.is_empty() { 0 } else { known.since_usec };
         }
-        for link in &mut snapshot.links {
-            let node = self.nodes.iter().position(|node| *node == link.node);
-            let index = self.links.iter().position(|name| *name == link.name);
-            let heard = node.zip(index).and_then(|(node, index)| self.heard.get(node)?.get(index));
-            if let Some(heard) = heard {
-                link.last_heard_usec = *heard;
-            }
-        }
         snapshot.broken_devices.clone_from(&self.broken_devices);
         snapshot.start_problems = self.problems();
         snapshot.decisions = self.decisions.iter().cloned().collect();
@@ -153,15 +127,11 @@ fn decision(record: &Record, names: &BTreeMap<String, String>) -> DecisionSnapsh
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bus::{GroupSnapshot, LinkSnapshot};
-    use crate::wire::Message;
+    use crate::bus::GroupSnapshot;
 
     fn history() -> DecisionHistory {
         DecisionHistory {
             names: [("10.0.0.9".to_owned(), "web".to_owned())].into(),
-            nodes: vec!["nodea".to_owned(), "nodeb".to_owned()],
-            links: vec!["eth1".to_owned(), "eth2".to_owned()],
-            heard: vec![vec![0; 2]; 2],
             owners: vec![Ownership::default()],
             decisions: VecDeque::new(),
             decided: 0,
@@ -172,25 +142,12 @@ mod tests {
     }
 
     fn shown(history: &mut DecisionHistory, owner: &str) -> Snapshot {
-        let link = |name: &str| LinkSnapshot { node: "nodeb".into(), name: name.into(), ..LinkSnapshot::default() };
         let mut snapshot = Snapshot {
-            links: vec![link("eth1"), link("eth2")],
             groups: vec![GroupSnapshot { owner: owner.to_owned(), ..GroupSnapshot::default() }],
             ..Snapshot::default()
         };
         history.enrich(&mut snapshot);
         snapshot
-    }
-
-    #[test]
-    fn a_node_is_heard_on_the_link_it_used_and_on_no_other() {
-        let mut history = history();
-        let message = Message::new("status").with("src", "NodeB");
-        history.event(&Event::Received { link: 1, message });
-        history.event(&Event::Received { link: 0, message: Message::new("status").with("src", "stranger") });
-        let links = shown(&mut history, "").links;
-        assert_eq!(links[0].last_heard_usec, 0);
-        assert!(links[1].last_heard_usec > 1_600_000_000_000_000);
     }
 
     #[test]

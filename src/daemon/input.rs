@@ -2,7 +2,7 @@
 
 use tokio::sync::oneshot;
 
-use crate::bus::OperatorRequest;
+use crate::bus::{OperatorRequest, RequestOutcome};
 use crate::checks::CheckReport;
 use crate::cluster::Step;
 use crate::units;
@@ -31,6 +31,13 @@ pub enum Input {
     Reload,
     /// An operator wants something.
     Operator(OperatorRequest),
+    /// An operator does not want the move any more that this job on the bus shows.
+    CallOff {
+        /// The job's number.
+        job: u32,
+        /// Where the outcome goes.
+        reply: oneshot::Sender<RequestOutcome>,
+    },
     /// The agents of a fencing device have ended.
     Fenced {
         /// The node that was to be reset.

@@ -141,7 +141,7 @@ pub async fn set(inputs: &UnboundedSender<Input>, mark: &Mark, request: Request,
         mark.set().map_err(failed)?;
     }
     let (reply, outcome) = oneshot::channel();
-    let sent = inputs.send(Input::Operator(OperatorRequest { request, reply }));
+    let sent = inputs.send(Input::Operator(OperatorRequest { request, reply, job: None }));
     let outcome = match sent {
         Ok(()) => outcome.await.ok(),
         Err(_) => None,
@@ -175,7 +175,7 @@ mod tests {
             Mark::Groups(..) => Request::GroupMaintenance { set: GroupSet::one(1), on },
         };
         let core = async {
-            let Some(Input::Operator(OperatorRequest { request, reply })) = received.recv().await else {
+            let Some(Input::Operator(OperatorRequest { request, reply, .. })) = received.recv().await else {
                 panic!("another input")
             };
             assert_eq!(request, wanted);

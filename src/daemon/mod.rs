@@ -329,7 +329,7 @@ fn serve(
         PeerMemory::start(files, known_peers::witness_files(), known_peers.clone()).map_err(StartError::Thread)?;
     let settings = core_settings::settings(&config, identity, known_peers, known_peers::witness_files().read());
     let recorder = threads::recorder(&config, &settings);
-    let history = history::DecisionHistory::new(&settings, &config);
+    let history = history::DecisionHistory::new(&config);
     let core = Core::new(settings);
     let first = Arc::new(snapshot::snapshot(&config, identity.generation, &core.view()));
     let (snapshots, shown) = watch::channel(first);

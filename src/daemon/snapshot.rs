@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 
 use super::links;
 use crate::bus::troubles::first_trouble;
-use crate::bus::{CheckSnapshot, GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot, Traffic};
+use crate::bus::{
+    CheckSnapshot, GroupSnapshot, LinkSnapshot, NodeSnapshot, ResourceSnapshot, Snapshot, Traffic, UnfitSnapshot,
+};
 use crate::cluster::{
-    Awaited, CheckState, CheckView, GroupState, GroupView, HoldReason, NodeView, PingedNode, ResourceState,
-    ReturnWait, Set, View,
+    Awaited, CheckState, CheckView, Core, GroupState, GroupView, HoldReason, NodeView, PingedNode, ResourceState,
+    ReturnWait, Set, UnfitView, View,
 };
 use crate::config::{AutoFailback, Config, Group, Medium, ResourceKind, Timing, Transient, group_target};
 use crate::media;
@@ -29,6 +31,7 @@ pub fn snapshot(config: &Config, generation: u64, view: &View) -> Snapshot {
         groups_move_alone: view.groups_move_alone,
         awaited: view.awaited.map(|awaited| awaited.to_string()).unwrap_or_default(),
         awaited_reason: view.awaited.map(awaited_word).unwrap_or_default().to_owned(),
+        awaiting_job: None,
         witness: view.witness.as_ref().map(|witness| witness.words.clone()).unwrap_or_default(),
         witness_answers: view.witness.as_ref().is_some_and(|witness| witness.well),
         witness_key: view.witness.as_ref().is_some_and(|witness| witness.has_key),
@@ -117,6 +120,8 @@ fn node_snapshot(view: &NodeView, config: &Config, groups: &[GroupView]) -> Node
         let named = config.names_of_groups().zip(groups).filter(|(_, group)| keys.contains(&group.key));
         named.map(|(name, _)| name.to_owned()).collect()
     };
+    // What a node that is dead by now said of itself may be over.
+    let speaks = view.status != "dead";
     NodeSnapshot {
         name: view.name.clone(),
         kind: "normal".to_owned(),
@@ -128,11 +133,11 @@ fn node_snapshot(view: &NodeView, config: &Config, groups: &[GroupView]) -> Node
         last_status_usec: view.last_status.map_or(0, microseconds),
         holds: touched(view, groups).to_string(),
         in_transition: view.in_transition,
-        maintenance: view.maintenance,
+        maintenance: view.maintenance && speaks,
         signed_with: String::new(),
         signing_key: None,
-        left_alone: named(&view.left_alone),
-        not_ready: named(&view.unready),
+        left_alone: if speaks { named(&view.left_alone) } else { Vec::new() },
+        not_ready: if speaks { named(&view.unready) } else { Vec::new() },
         ha_cf_digest: view.fingerprint.as_ref().map(|print| print.ha_cf.clone()).unwrap_or_default(),
         haresources_digest: view.fingerprint.as_ref().map(|print| print.haresources.clone()).unwrap_or_default(),
         differing: view.differing.clone(),
@@ -162,6 +167,13 @@ fn ping_link(node: &PingedNode) -> LinkSnapshot {
         status: status.to_owned(),
         last_heard_usec: node.heard_wall.map_or(0, microseconds),
         traffic: Traffic::default(),
+    }
+}
+
+/// When each node was last heard on each link. It is no part of a [`View`], which would change with every packet.
+pub fn hear(snapshot: &mut Snapshot, core: &Core) {
+    for link in snapshot.links.iter_mut().filter(|link| link.medium != "ping") {
+        link.last_heard_usec = core.last_heard_on(&link.node, &link.name).map_or(0, microseconds);
     }
 }
 
@@ -242,6 +254,7 @@ fn group_snapshot(name: &str, group: &Group, view: &GroupView) -> GroupSnapshot 
             Some(ReturnWait::Window(window)) => window.to_string(),
             _ => String::new(),
         },
+        unfit: view.unfit.iter().map(unfit).collect(),
         target: group_target(name).unwrap_or_default(),
         resources: resources.collect(),
         checks: view.checks.iter().map(check).collect(),
@@ -263,6 +276,11 @@ fn check(view: &CheckView) -> CheckSnapshot {
         reason: view.reason.clone(),
         since_usec: microseconds(view.since),
     }
+}
+
+fn unfit(view: &UnfitView) -> UnfitSnapshot {
+    let UnfitView { node, until, why } = view;
+    UnfitSnapshot { node: node.clone(), why: why.clone(), until_usec: microseconds(*until) }
 }
 
 fn return_word(wait: ReturnWait) -> &'static str {
@@ -353,7 +371,6 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::cluster::Core;
     use crate::config::{Files, Host, load};
     use crate::daemon::core_settings::settings;
     use crate::daemon::identity::Identity;

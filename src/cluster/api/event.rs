@@ -1,7 +1,6 @@
 //! What goes into the core and what comes out of it. Plain data, so that it can be recorded and replayed.
 
 use std::fmt;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +12,7 @@ use crate::cluster::api::set::Set;
 use crate::cluster::api::settings::KnownPeer;
 use crate::cluster::api::step::Step;
 use crate::cluster::api::time::Instant;
+use crate::cluster::api::unit_news::UnitNews;
 use crate::cluster::api::witness::{WitnessNews, WitnessOrder, WitnessStamp};
 use crate::config::AddressPolicy;
 use crate::wire::Message;
@@ -240,40 +240,6 @@ pub enum Order {
     Restore,
 }
 
-/// What became of a resource without our doing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum UnitNews {
-    /// It failed, or ended by itself; the text says how. May be said again as long as it is so.
-    Failed(String),
-    /// It failed, and the service manager will not start it again for now (`start-limit-hit`); the text says how.
-    Exhausted(String),
-    /// It failed, and the service manager starts it again by itself; said once for each attempt.
-    Restarting(String),
-    /// Somebody stopped it: a stop job for this very unit was asked for, and is done.
-    Stopped {
-        /// How long ago that was asked for.
-        ago: Duration,
-    },
-    /// The service manager stopped it because of something else, which the text names.
-    StoppedWith(String),
-    /// What it was stopped with is over: it may run again.
-    Free,
-    /// The service manager does not answer, so nobody knows what it does.
-    Unknown,
-    /// It runs.
-    Up,
-}
-
-impl UnitNews {
-    /// Whether the unit is down, and nothing is about to start it: neither unknown nor in a pause of its own.
-    pub fn says_down(&self) -> bool {
-        matches!(
-            self,
-            UnitNews::Failed(_) | UnitNews::Exhausted(_) | UnitNews::Stopped { .. } | UnitNews::StoppedWith(_)
-        )
-    }
-}
-
 /// What an operator, or the service manager, asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
@@ -288,6 +254,9 @@ pub enum Request {
     Standby(Set),
     /// Take a set of groups from the peer (`hb_takeover`).
     Takeover(Set),
+    /// The move of the request with this number is not wanted any more. Only one that has not begun can be called
+    /// off.
+    CallOff(u64),
     /// The same as [`Request::Standby`] with groups one by one.
     StandbyGroups(GroupSet),
     /// The same as [`Request::Takeover`] with groups one by one.
@@ -356,6 +325,10 @@ pub enum Answer {
     Legacy,
     /// Refused: another standby is under way.
     Busy,
+    /// The operator did not want it any more before it began: nothing was moved.
+    Withdrawn,
+    /// It has begun, and goes on.
+    UnderWay,
     /// The other node did not react in time; nothing was moved.
     NoReply,
     /// The other node died, left or restarted in the middle of it.

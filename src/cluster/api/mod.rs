@@ -12,6 +12,7 @@
 //! | [`settings`] | what the core must know at start |
 //! | [`step`] | where a resource stands in haresources |
 //! | [`time`] | the core's notion of time |
+//! | [`unit_news`] | what becomes of a unit without our doing |
 //! | [`witness`] | what is asked of a witness, and what it says |
 
 pub(in crate::cluster) mod adoption;
@@ -24,4 +25,5 @@ pub(in crate::cluster) mod set;
 pub(in crate::cluster) mod settings;
 pub(in crate::cluster) mod step;
 pub(in crate::cluster) mod time;
+pub(in crate::cluster) mod unit_news;
 pub(in crate::cluster) mod witness;

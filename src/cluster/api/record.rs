@@ -149,6 +149,8 @@ records! {
         "STONITH of {node} failed.  Retrying... in {seconds} s. If {node} is off for certain, say so: hbctl confirm-fenced {node}";
     ResetCalledOff { node: String } Warning "1325a4056afb4f5eb21780e28a7464f8"
         "node {node} is heard again before it was reset: it is let live";
+    ResetPutOff { node: String } Warning "e92136acba7c422385dce5255858814f"
+        "{node} is silent, and is not reset, because the witness has given it its key: it lives. It is reset if it is still silent when its key has ended. Mend what is between the nodes";
     ResetByHand { node: String } Warning "2845c2bb695349c4aa2a2e0ffde5727e"
         "an operator says that {node} is off: taking over what it had";
     ResetWasNone { node: String } Critical "8b54939dd129444f82d2dd2dacbf0938"
@@ -331,6 +333,8 @@ records! {
         "{resource} runs again";
     GroupMoves { group: String, node: String } Critical "d78d65dc238c4cb6b74a0966f7cba2fa"
         "resource group {group} goes to node {node} because it fails here";
+    FailedThere { group: String, node: String, cause: String } Warning "5c8f0e6b1d2747a39be04f7a61c2d8e5"
+        "resource group {group} has failed on node {node} ({cause}): it is not given back there by itself until that is mended and 'hbctl cleanup' is called there";
     CompanyReunites { groups: String, node: String } Info "5f0c2d8e7b914a36a1d4c9e83b60f27a"
         "{groups} go to node {node}, which has the group that hbd.toml keeps them together with";
     KeepTrying { group: String, resource: String, seconds: u64 } Critical "2e840fe415c548c188663beea75a1eab"
@@ -378,7 +382,7 @@ records! {
     MaintenanceIgnores { group: String, resource: String, what: String, whose: String } Info "a06be8f2c7d94135b81f3e7a5d20c64b"
         "{resource} of group {group} {what}: left alone, because {whose} is in maintenance";
     ConfigurationDiffers { node: String, files: String } Warning "8c47e5d01f9b42a3be60d7f2a915c3e8"
-        "node {node} runs with another {files} than this node: make the files of both nodes equal and reload hbd where they were wrong";
+        "node {node} uses other cluster settings in {files} than this node: make them equal, hbctl check lists them";
     ConfigurationDetails { node: String, differences: String } Warning "b5f0a1c62d8e4f7396b8d1e07c52a94f"
         "what differs between this node and {node}: {differences}";
     ConfigurationAlike { node: String } Info "f1d20b7ea86c4c95932e5a0c74d8b6f3"

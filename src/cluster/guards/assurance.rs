@@ -2,9 +2,10 @@
 //! §3.15).
 //!
 //! The peer takes what we hold only when it has been silent to it for a dead time, and only with the witness's key.
-//! So we may hold something until a dead time after the last of our statuses that the peer has confirmed; or for as
-//! long as the key is ours; or if the peer was reset. Before that end comes, what we hold is released, and the leases
-//! of addresses never reach beyond it, so that they end even if this machine does nothing any more.
+//! So we may hold something until a dead time by the peer's clock after the last of our statuses that it has
+//! confirmed; or for as long as the key is ours; or if the peer was reset. Before that end comes, what we hold is
+//! released, and the leases of addresses never reach beyond it, so that they end even if this machine does nothing
+//! any more.
 //!
 //! Owns what was last said of that to the leases, and what a human or a reset made certain. Never asks the witness:
 //! [`super::witness`] does.
@@ -19,6 +20,12 @@ use crate::cluster::{Action, GroupSet, Instant, Record};
 
 /// Leases are whole seconds, and end that much before what they may reach (docs/DECISIONS.md "Leases").
 const LEASE_MARGIN: Duration = Duration::from_millis(1_300);
+
+/// What our clock shows at least when another one, the peer's or the witness's, has gone this far: of any two clocks
+/// the slower one goes at least nine tenths as fast as the other (05 §3.15).
+pub(super) fn by_our_clock(span: Duration) -> Duration {
+    span * 9 / 10
+}
 
 /// See the module.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -78,9 +85,9 @@ impl Core {
         self.assurance.peer_is_off
     }
 
-    /// Until when the peer, which confirmed that it hears us, does not take us for dead.
+    /// Until when the peer, which confirmed that it hears us, does not take us for dead, whatever its clock does.
     pub(super) fn peer_waits_until(&self) -> Option<Instant> {
-        self.heard_by_peer().map(|since| since + self.settings.timing.deadtime)
+        self.heard_by_peer().map(|since| since + by_our_clock(self.settings.timing.deadtime))
     }
 
     /// Whether the peer, which is heard and says what it takes in, has taken in nothing of ours for a dead time.

@@ -3,8 +3,8 @@
 //! Owns the decision that a node must be reset, the retries, and the memory of what was reset; never runs an agent.
 //! Nothing is acquired before a reset succeeded, not even our own groups at a lone start, as with Heartbeat. Unlike
 //! Heartbeat, a node that died while it gave something up is not believed to have given it up; a node that is heard
-//! again while we wait is let live; and a reset that an operator asked for, or that was done already, is not done
-//! twice.
+//! again while we wait is let live; so is one that has the witness's key; and a reset that an operator asked for, or
+//! that was done already, is not done twice.
 
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ use crate::wire::Message;
 const RETRY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
 /// A status of a node that was just reset may still arrive.
 const IN_FLIGHT: Duration = Duration::from_secs(1);
-/// While no ping node answers and a takeover needs one, or in maintenance, nobody is reset; looked at again this
-/// often.
+/// While no ping node answers and a takeover needs one, in maintenance, and while the peer has the witness's key,
+/// nobody is reset; looked at again this often.
 const POSTPONED: Duration = Duration::from_secs(1);
 
 /// Why a node is being reset.
@@ -42,6 +42,9 @@ pub(in crate::cluster) struct Fencing {
     waiting: bool,
     /// Resets in a row that failed.
     failures: u32,
+    /// The takeover waits because the peer has the witness's key, and that was said.
+    #[serde(default)]
+    spared: bool,
     /// The peer's generation that was reset, and when: that incarnation has nothing any more.
     done: Option<(u64, Instant)>,
 }
@@ -95,7 +98,7 @@ impl Core {
     /// Nothing of the dead peer is taken before it is reset.
     pub(in crate::cluster) fn fence_before_takeover(&mut self) {
         self.fencing.waiting = true;
-        self.fencing.failures = 0;
+        (self.fencing.failures, self.fencing.spared) = (0, false);
         self.fencing_due();
     }
 
@@ -108,6 +111,12 @@ impl Core {
             self.timers.set(Timer::Fencing, later);
         } else if self.is_isolated() {
             self.isolation_begins();
+            self.timers.set(Timer::Fencing, later);
+        } else if self.peer_has_key() {
+            // It lives and may serve. Its key ends soon after its death, and then ours comes or none.
+            if !std::mem::replace(&mut self.fencing.spared, true) {
+                self.log(Record::ResetPutOff { node: self.peer_name() });
+            }
             self.timers.set(Timer::Fencing, later);
         } else {
             self.isolation_ends();
@@ -224,6 +233,7 @@ impl Core {
     /// Why nothing of the dead peer is taken.
     pub(super) fn fencing_objection(&self, group: usize) -> Option<String> {
         let waits = self.fencing.waiting && !self.groups.wanted(group);
-        waits.then(|| format!("{} is not reset yet", self.peer_name()))
+        let why = if self.peer_has_key() { ": it has the witness's key, so it lives" } else { " yet" };
+        waits.then(|| format!("{} is not reset{why}", self.peer_name()))
     }
 }

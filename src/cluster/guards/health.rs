@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
 use crate::cluster::guards::condition::Condition;
+use crate::cluster::guards::failure::{FailedThere, Failure};
 use crate::cluster::{Answer, GroupSet, Instant, Record, Set, Step, UnitNews};
-use crate::config;
 
 /// Pause before a unit that may not move is started again here.
 const KEEP_TRYING: Duration = Duration::from_secs(30);
@@ -27,23 +27,17 @@ const OFFER_PERIOD: Duration = Duration::from_secs(600);
 /// And to one that did not react.
 const OFFER_RETRY: Duration = Duration::from_secs(20);
 
-/// One failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Failure {
-    step: Step,
-    at: Instant,
-    /// It could not be started at all: one is enough.
-    fatal: bool,
-}
-
 /// What is known about failures.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(in crate::cluster) struct Failures {
-    failures: Vec<Failure>,
+    pub(super) failures: Vec<Failure>,
     /// Broken resources and when to look at them again.
     waiting: Vec<(Step, Instant)>,
     /// Groups that the peer cannot serve, by their keys, and until when that counts.
     pub(super) peer_unfit: Vec<(String, Instant)>,
+    /// What an hbd peer has said of its failures of these.
+    #[serde(default)]
+    pub(super) failed_there: Vec<FailedThere>,
     /// What went to the peer because of a failure, and when.
     moved: Option<(GroupSet, Instant)>,
     /// What failed here, or cannot be served here, and was offered to the peer, and before when it is not offered
@@ -73,15 +67,8 @@ impl Failures {
         self.offers.iter().any(|(offered, again)| now < *again && !offered.common(set).is_none())
     }
 
-    fn count(&self, step: Step) -> usize {
+    pub(super) fn count(&self, step: Step) -> usize {
         self.failures.iter().filter(|failure| failure.step == step).count()
-    }
-
-    /// When this node may serve the group again; `None` if it may.
-    pub(super) fn unfit_until(&self, group: usize, policy: &config::Health) -> Option<Instant> {
-        let own = self.failures.iter().filter(|failure| failure.step.group == group);
-        let enough = |failure: &&Failure| failure.fatal || self.count(failure.step) > policy.restarts as usize;
-        own.filter(enough).map(|failure| failure.at + policy.within).max()
     }
 }
 
@@ -226,7 +213,7 @@ impl Core {
         let itself = otherwise == Otherwise::Restarted;
         let condition = if itself { Condition::Restarting } else { Condition::Failed };
         self.conditions.note(step, condition(reason.clone()));
-        self.note_failure(step, otherwise == Otherwise::Refused);
+        self.note_failure(step, otherwise == Otherwise::Refused, &reason);
         let count = self.health.count(step);
         self.log(Record::UnitFailed { group, resource, reason, count });
         if self.exchange.concerns(step.group) && !self.everywhere.has(step) {
@@ -262,10 +249,11 @@ impl Core {
         self.stop_waiting(step);
     }
 
-    fn note_failure(&mut self, step: Step, fatal: bool) {
+    fn note_failure(&mut self, step: Step, fatal: bool, reason: &str) {
         self.forget_old();
-        let at = self.now.monotonic;
-        self.health.failures.extend(self.everywhere.all(step).into_iter().map(|step| Failure { step, at, fatal }));
+        let (at, wall) = (self.now.monotonic, self.now.wall);
+        let failure = |step| Failure { step, at, fatal, wall, reason: reason.to_owned() };
+        self.health.failures.extend(self.everywhere.all(step).into_iter().map(failure));
     }
 
     fn forget_old(&mut self) {
@@ -294,8 +282,8 @@ impl Core {
         if matches!(self.conditions.of(step), Some(Condition::StoppedByHand(_))) || self.leave.begun() {
             return;
         }
+        self.note_failure(step, true, &reason);
         self.conditions.note(step, Condition::Failed(reason));
-        self.note_failure(step, true);
         self.move_or_wait(step, false);
     }
 
@@ -357,9 +345,9 @@ impl Core {
     }
 
     /// A resource could not be started here: if the peer is well, it may try.
-    pub(in crate::cluster) fn group_failed(&mut self, step: Step) {
+    pub(in crate::cluster) fn group_failed(&mut self, step: Step, reason: &str) {
         let now = self.now.monotonic;
-        self.note_failure(step, true);
+        self.note_failure(step, true, reason);
         self.offer_failed();
         if !self.peer_alive() || self.ownership.other.left() {
             self.groups.hurry(step.group, now);
@@ -438,6 +426,9 @@ impl Core {
         if !failed.is_none() && self.begin_exchange(failed).is_ok() {
             self.note_offer(failed);
             self.moved_by_failure(failed);
+            for group in self.groups.failed().common(failed).iter() {
+                self.log(Record::GroupMoves { group: self.groups.key(group).to_owned(), node: self.peer_name() });
+            }
         }
     }
 

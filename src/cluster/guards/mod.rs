@@ -14,6 +14,7 @@
 //! | [`machines`] | whose machine is it? |
 //! | [`survey`] | who answers for our addresses beside their owner? |
 //! | [`doubt`] | is a peer that is heard and not believed perhaps alive? (05 §3.12) |
+//! | [`failure`] | what is one failure? |
 //! | [`health`] | a resource failed: again here, or to the peer? |
 //! | [`retry`] | may a group that could not be started here be tried again? |
 //! | [`unfit`] | how do two hbds tell each other of it? (05 §4.3) |
@@ -33,6 +34,7 @@ pub(in crate::cluster) mod checks;
 pub(in crate::cluster) mod claimed;
 pub(in crate::cluster) mod condition;
 pub(in crate::cluster) mod doubt;
+pub(in crate::cluster) mod failure;
 pub(in crate::cluster) mod fencing;
 pub(in crate::cluster) mod health;
 pub(in crate::cluster) mod ipfail;

@@ -137,11 +137,15 @@ impl Core {
     }
 
     /// The peer is gone. The part of what it leaves that this node could not serve, which is not taken; that is said.
+    /// What of it somebody stopped here may be what keeps the node from being ready, and is started.
     pub(in crate::cluster) fn forgoes_unready(&mut self, set: GroupSet) -> GroupSet {
         let unready = set.common(self.barred());
         if !unready.is_none() && !self.awaits_first_check(unready) {
             let groups = self.unready_groups(unready);
             self.complain(Record::NotReadyForgoes { node: self.peer_name(), groups });
+        }
+        if !unready.is_none() {
+            self.raise(Fact::Forgone { set: unready });
         }
         unready
     }

@@ -101,12 +101,11 @@ impl Core {
         self.stopped.again = Some(StartAgain { group, since: Instant(Duration::ZERO), until });
     }
 
-    /// Nobody else serves these groups, and they are about to be taken. What of them runs on both nodes and was
-    /// stopped by hand here, while the other node served, is started: a group without it would have no owner that
-    /// serves.
+    /// These groups were not held here, and are now, or would be if this node were ready: nobody else serves them.
+    /// What of them runs on both nodes and was stopped by hand here, while the other node served, is started: a
+    /// group without it would have no owner that serves.
     pub(in crate::cluster) fn start_what_is_needed(&mut self, set: GroupSet) {
-        let kept = self.groups.held().with(self.barred()).with(self.left_alone());
-        let taken = self.holdable(set.without(kept));
+        let taken = set.without(self.left_alone());
         let steps = self.everywhere.steps().filter(|step| taken.has(step.group));
         let mut stopped: Vec<Step> = steps.map(|step| self.everywhere.first(step)).collect();
         stopped.retain(|step| matches!(self.conditions.of(*step), Some(Condition::StoppedByHand(_))));

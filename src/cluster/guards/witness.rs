@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::assurance::by_our_clock;
 use crate::cluster::core::Core;
 use crate::cluster::facts::Fact;
 use crate::cluster::{Action, Instant, Record, Status, WitnessNews, WitnessOrder, WitnessStamp};
@@ -117,6 +118,12 @@ impl Core {
     fn is_denied(&self) -> bool {
         let ttl = self.settings.witness.map(|rules| rules.ttl).unwrap_or_default();
         self.witness.theirs.as_ref().is_some_and(|(_, asked)| self.now.monotonic < *asked + ttl)
+    }
+
+    /// Whether the peer is known to have the key: then it lives, or died less than the key's time ago.
+    pub(super) fn peer_has_key(&self) -> bool {
+        let is_peers = |(holder, _): &(String, Instant)| *holder == self.peer_name();
+        self.is_denied() && self.witness.theirs.as_ref().is_some_and(is_peers)
     }
 
     /// Whether nothing of a peer that is not heard may be taken for want of the key. One that has left has nothing,
@@ -317,7 +324,7 @@ impl Core {
         let witness = &mut self.witness;
         witness.theirs = None;
         let ttl = self.settings.witness.map(|rules| rules.ttl).unwrap_or_default();
-        let until = sent.at + ttl * 9 / 10;
+        let until = sent.at + by_our_clock(ttl);
         let renewed = matches!(sent.order, WitnessOrder::Ask | WitnessOrder::Renew);
         if !renewed || sent.number < witness.given || until <= self.now.monotonic {
             // An earlier daemon's, or still there after it was given back, or given back since, or too late to count.

@@ -182,19 +182,21 @@ impl Core {
 
     /// The half of [`Core::audit`] that looks for orphans. Also when what we held back is not held back any more.
     pub(in crate::cluster) fn audit_nobody(&mut self) {
-        if !self.may_judge() {
+        let known = if self.exchange.busy() { GroupSet::NONE } else { self.known_orphans() };
+        if !self.may_judge() && (known.is_none() || !self.ownership.decided()) {
             return;
         }
         let (hold, other) = (self.groups.held(), self.ownership.other.holds);
         // What a dead peer leaves is taken, or not, by other rules. What is nobody's is looked for when it is back.
-        let told = self.peer_alive() && self.ownership.other.decided && !self.conflict.silent_since_return;
-        // Somebody on the LAN has what we held back, whatever a report from before says.
-        let nobody = if told {
-            without_empty(self.groups.all().without(hold).without(other)).without(self.lan.held_back())
-        } else {
-            GroupSet::NONE
+        let told = self.peer_alive() && !self.conflict.silent_since_return;
+        let all = told && self.may_judge() && self.ownership.other.decided;
+        let free = match (all, told) {
+            (true, _) => self.groups.all(),
+            (false, true) => known,
+            _ => GroupSet::NONE,
         };
-        self.nobody_changed(nobody);
+        // Somebody on the LAN has what we held back, whatever a report from before says.
+        self.nobody_changed(without_empty(free.without(hold).without(other)).without(self.lan.held_back()));
     }
 
     /// Whether the masks mean what they say: nothing is on the move.
@@ -362,7 +364,8 @@ impl Core {
         if !self.ownership.decided() || !self.peer_alive() {
             return;
         }
-        let loser_stops = self.peer_kind().is_hbd() && self.ownership.other.releasing();
+        let nobodys = self.conflict.nobody.common(self.known_orphans());
+        let loser_stops = self.peer_kind().is_hbd() && self.ownership.other.releasing() && nobodys.is_none();
         if self.release_pending() || loser_stops {
             self.timers.set(Timer::Conflict, self.now.monotonic + CLAIM_PERIOD);
             return;
@@ -396,7 +399,7 @@ impl Core {
     /// would have both of us serve for as long as that lasts: only we can end it.
     fn act_with_hbd(&mut self) {
         let both = self.conflict.both;
-        if !both.is_none() && self.peer_ignores_claims() {
+        if !both.is_none() && self.peer_ignores_claims() && !self.ownership.other.releasing() {
             self.lose(both);
             return;
         }
@@ -431,6 +434,7 @@ impl Core {
         let waited = self.now.monotonic.since(self.conflict.nobody_since) >= patience;
         match (self.other_haresources(), first, waited) {
             (true, true, true) => self.groups.all(),
+            (true, true, false) => self.groups.local().with(self.known_orphans()),
             (true, false, false) => GroupSet::NONE,
             _ => self.groups.local(),
         }

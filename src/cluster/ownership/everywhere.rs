@@ -155,7 +155,7 @@ impl Core {
                 EverywhereStart::Failed
             }
             (Some(unit), None) => {
-                if !std::mem::replace(&mut unit.begun, true) {
+                if !std::mem::replace(&mut unit.begun, true) && outcome.aborted().is_none() {
                     self.log(Record::EverywhereRuns { group, resource });
                 }
                 EverywhereStart::Up

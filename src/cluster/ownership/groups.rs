@@ -189,7 +189,7 @@ impl Groups {
         let mut failed = false;
         match (operation, outcome) {
             // The late end of what was ordered before: of a start whose stop was ordered in the meantime, for one.
-            (Operation::Stop, Outcome::Started | Outcome::NotStarted(_))
+            (Operation::Stop, Outcome::Started | Outcome::NotStarted(_) | Outcome::Aborted(_))
             | (Operation::Start, Outcome::Stopped | Outcome::NotStopped(_)) => {
                 run.pending = Some(operation);
                 return false;
@@ -208,7 +208,8 @@ impl Groups {
                 run.broken.clear();
                 run.hung.clear();
             }
-            (Operation::Start, Outcome::Started) => {
+            // What somebody has stopped on its way up is as what somebody stops later: its group is up without it.
+            (Operation::Start, Outcome::Started | Outcome::Aborted(_)) => {
                 run.running = run.running.max(step.resource + 1);
                 run.broken.remove(&step.resource);
             }

@@ -19,6 +19,7 @@
 //! | [`obstacle`] | what keeps an exchange from beginning? |
 //! | [`operator`] | may an operator's move begin, and how did it end? |
 //! | [`undo`] | what we give does not stop: what now? |
+//! | [`orphans`] | who takes what was let go of for want of the witness's key? (05 §4.7) |
 //! | [`released`] | does the peer know what has gone down here? (05 §5.3) |
 //! | [`conflict`] | both hold it, or nobody does: what now? (03 §8, §14.3) |
 
@@ -32,6 +33,7 @@ pub(in crate::cluster) mod failback;
 pub(in crate::cluster) mod groups;
 pub(in crate::cluster) mod obstacle;
 pub(in crate::cluster) mod operator;
+pub(in crate::cluster) mod orphans;
 pub(in crate::cluster) mod parting;
 pub(in crate::cluster) mod released;
 mod run;

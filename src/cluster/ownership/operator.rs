@@ -64,6 +64,11 @@ impl Operator {
     pub(in crate::cluster) fn awaited(&self) -> Option<Awaited> {
         self.waiting.map(|(_, awaited)| awaited)
     }
+
+    /// The number of the request that waits.
+    pub(in crate::cluster) fn waiting_request(&self) -> Option<u64> {
+        self.waiting.map(|(request, _)| request.id)
+    }
 }
 
 /// Why a move does not begin now.
@@ -222,6 +227,19 @@ impl Core {
                 (!unready.is_none()).then_some(delay)
             }
             MoveDirection::ToPeer => None,
+        }
+    }
+
+    /// The operator does not want that move any more. One that has begun goes on: what was said to the peer cannot be
+    /// taken back, and what is down here by now is to run somewhere.
+    pub(in crate::cluster) fn call_off_move(&mut self, id: u64, number: u64) {
+        if self.operator.waiting_request() == Some(number) {
+            self.operator.waiting = None;
+            self.timers.stop(Timer::RequestExpiry);
+            self.answer(number, Answer::Withdrawn);
+            self.answer(id, Answer::Done);
+        } else {
+            self.answer(id, Answer::UnderWay);
         }
     }
 

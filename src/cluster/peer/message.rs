@@ -11,6 +11,7 @@ use super::own_macs::{self, MacsSaid};
 use super::set_said::{CUT_FIELDS, LEFT_ALONE_FIELDS, SetSaid, UNREADY_FIELDS, keys, words};
 use crate::cluster::{Set, Status};
 use crate::config::{Fingerprint, SharedItems};
+use crate::util::text::printable;
 use crate::wire::Message;
 
 /// The longest time for which a peer can say that it cannot serve a group.
@@ -145,6 +146,9 @@ pub(in crate::cluster) struct Report {
     pub(in crate::cluster) claims: Option<Option<Claims>>,
     /// `hbd_unfit`: keys of groups that it cannot serve, and for how long.
     pub(in crate::cluster) unfit: Vec<(String, Duration)>,
+    /// `hbd_unfit_why`: the keys of such groups, and what of each failed, for people.
+    #[serde(default)]
+    pub(in crate::cluster) unfit_why: Vec<(String, String)>,
     /// What it holds, group by group.
     #[serde(default)]
     pub(in crate::cluster) holding: Holding,
@@ -154,6 +158,9 @@ pub(in crate::cluster) struct Report {
     /// `hbd_left_behind`: what it had and is down there, while it stops.
     #[serde(default)]
     pub(in crate::cluster) left_behind: Vec<String>,
+    /// `hbd_unassured`: what it let go of for want of the witness's key, and what is down there.
+    #[serde(default)]
+    pub(in crate::cluster) unassured: Vec<String>,
 }
 
 /// Why a report comes.
@@ -315,9 +322,11 @@ impl Report {
             released: message.text("hbd_released").and_then(Set::parse).unwrap_or_default(),
             claims: message.text("hbd_claim").map(Claims::parse),
             unfit: unfit(message.text("hbd_unfit").unwrap_or_default()),
+            unfit_why: unfit_why(message.text("hbd_unfit_why").unwrap_or_default()),
             holding: Holding::of(message),
             released_keys: keys(message, "hbd_released_groups"),
             left_behind: keys(message, "hbd_left_behind").unwrap_or_default(),
+            unassured: keys(message, "hbd_unassured").unwrap_or_default(),
         }
     }
 }
@@ -349,6 +358,17 @@ fn unfit(text: &str) -> Vec<(String, Duration)> {
         _ => None,
     };
     words.chunks(2).filter_map(entry).collect()
+}
+
+/// `KEY RESOURCE REASON… ; KEY RESOURCE REASON…`; what is malformed is left out.
+fn unfit_why(text: &str) -> Vec<(String, String)> {
+    let entry = |text: &str| {
+        let mut parts = text.splitn(3, ' ').filter(|part| !part.is_empty());
+        let (key, resource) = (parts.next()?, parts.next()?);
+        let why = parts.next().map_or_else(|| resource.to_owned(), |reason| format!("{resource}: {reason}"));
+        Some((key.to_owned(), printable(&why)))
+    };
+    text.split(" ; ").filter_map(entry).collect()
 }
 
 impl Ask {

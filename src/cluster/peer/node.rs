@@ -58,6 +58,9 @@ pub struct Link {
     pub up: bool,
     /// When it was heard last.
     pub heard: Instant,
+    /// The same by the wall clock, for people; `None` for never.
+    #[serde(default)]
+    pub heard_wall: Option<Duration>,
 }
 
 /// What we know about one node.

@@ -157,9 +157,16 @@ impl Core {
             if let Some(unfit) = self.unfit() {
                 message.set_text("hbd_unfit", &unfit);
             }
+            if let Some(why) = self.unfit_why() {
+                message.set_text("hbd_unfit_why", &why);
+            }
             let left_behind = self.left_behind();
             if !left_behind.is_none() {
                 message.set_text("hbd_left_behind", &self.groups.keys(left_behind));
+            }
+            let orphans = self.orphans_down();
+            if !orphans.is_none() {
+                message.set_text("hbd_unassured", &self.groups.keys(orphans));
             }
         }
         if self.says_groups() {

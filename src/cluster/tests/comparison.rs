@@ -25,8 +25,9 @@ fn a_difference_and_its_end_are_logged_once() {
     (0..3).for_each(|_| status(&mut bench, OTHER));
     assert_eq!(
         bench.log(),
-        ["node nodeb runs with another haresources than this node: make the files of both nodes \
-                             equal and reload hbd where they were wrong"]
+        [
+            "node nodeb uses other cluster settings in haresources than this node: make them equal, hbctl check lists them"
+        ]
     );
     assert_eq!(bench.view().nodes[1].differing, ["haresources"]);
     status(&mut bench, OURS);

@@ -235,6 +235,78 @@ fn what_somebody_stopped_on_the_standby_is_started_when_the_peer_dies() {
     assert_eq!(state(&bench, A2), ResourceState::StoppedByHand, "what this node served was stopped here on purpose");
 }
 
+/// The check that keeps this node from taking the group asks the very unit that somebody stopped.
+#[test]
+fn what_somebody_stopped_on_the_standby_is_started_also_where_it_keeps_the_node_from_being_ready() {
+    let ready = |group: usize| CheckRule {
+        group,
+        name: "ready".into(),
+        purpose: CheckPurpose::Ready,
+        fall: 1,
+        rise: 1,
+        restart: 1,
+    };
+    let mut bench = set_up(false, |settings| settings.checks = vec![ready(1)]);
+    bench.feed(Event::Start);
+    let mut bench = bench.activated().decided("local");
+    let ends = |bench: &mut Bench, outcome| {
+        let run = bench.checks[&0];
+        bench.feed(Event::Check { check: 0, run, outcome });
+    };
+    ends(&mut bench, CheckOutcome::Passed);
+    news(&mut bench, B2, STOPPED);
+    ends(&mut bench, CheckOutcome::Failed("no answer".into()));
+    bench.peer_silent();
+    bench.run(5_000);
+    assert_eq!((bench.view().groups[1].owner.as_deref(), state(&bench, B2)), (None, ResourceState::Active));
+    ends(&mut bench, CheckOutcome::Passed);
+    assert_eq!(bench.view().groups[1].owner.as_deref(), Some("nodea"));
+}
+
+/// The other node has begun to stop, and nobody else will serve it.
+#[test]
+fn what_somebody_stops_while_its_group_is_on_its_way_here_is_started() {
+    let mut bench = beside(false);
+    bench.ask("local", "me");
+    assert!(bench.story().contains(&"ask_resources local other".into()));
+    news(&mut bench, B2, STOPPED);
+    assert_eq!(state(&bench, B2), ResourceState::StoppedByHand);
+    bench.story();
+    bench.resource("none", "0", Some("standby"));
+    bench.ask("local", "done");
+    let story = bench.story();
+    assert!(story.contains(&"start b1".into()) && story.contains(&"start b2".into()), "{story:?}");
+    assert_eq!((state(&bench, B2), bench.view().groups[1].state), (ResourceState::Active, GroupState::Active));
+}
+
+#[test]
+fn what_somebody_stopped_on_the_standby_is_started_when_nobody_has_its_group() {
+    let mut bench = beside(false);
+    bench.request(Request::Standby(Set::LOCAL));
+    bench.ask("local", "other");
+    bench.ask("local", "done");
+    bench.resource("all", "1", None);
+    news(&mut bench, A2, STOPPED);
+    bench.story();
+    bench.resource("local", "1", None);
+    bench.run(20_000);
+    let story = bench.story();
+    assert!(story.contains(&"start a1".into()) && story.contains(&"start a2".into()), "{story:?}");
+    assert_eq!((state(&bench, A2), bench.view().groups[0].state), (ResourceState::Active, GroupState::Active));
+}
+
+#[test]
+fn a_stop_by_hand_while_it_is_being_started_is_no_failure() {
+    let mut bench = beside(false);
+    bench.prompt = false;
+    fails(&mut bench, B2);
+    bench.pending.clear();
+    bench.feed(Event::StepEnded { step: B2, outcome: Outcome::Aborted(STOPPED) });
+    bench.run(60_000);
+    assert_eq!(state(&bench, B2), ResourceState::StoppedByHand);
+    assert!(!bench.logged("fails here again and again"), "{:?}", bench.log());
+}
+
 #[test]
 fn the_start_limit_moves_its_group_at_once() {
     let mut bench = beside(false);

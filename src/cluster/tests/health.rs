@@ -91,6 +91,69 @@ fn an_hbd_peer_is_told_what_cannot_be_served_here_and_until_when() {
 }
 
 #[test]
+fn an_hbd_peer_is_told_which_resource_failed_and_why_and_both_show_it() {
+    let mut bench = Bench::joined_hbd("local");
+    exhaust(&mut bench, A2);
+    bench.ask("local", "other");
+    let why = bench.field("resource", "hbd_unfit_why");
+    assert_eq!(why.first().map(String::as_str), Some("a1 a2 it is broken"));
+    let shown = bench.view().groups[0].unfit.clone();
+    assert_eq!((shown.len(), shown[0].node.as_str(), shown[0].why.as_str()), (1, "nodea", "a2: it is broken"));
+    bench.run(601_000);
+    assert!(bench.view().groups[0].unfit.is_empty(), "it is too old to count");
+    // A Heartbeat is told nothing of it.
+    let mut bench = Bench::joined("local");
+    exhaust(&mut bench, A2);
+    bench.ask("local", "other");
+    assert!(bench.field("resource", "hbd_unfit_why").iter().all(|field| field == "-"));
+}
+
+#[test]
+fn what_failed_on_the_peer_is_said_once_for_each_failure_and_shown_until_it_is_well() {
+    let mut bench = Bench::joined_hbd("local");
+    let says = |bench: &mut Bench, seconds: &str, why: Option<&str>| {
+        let unfit = format!("b1 {seconds}");
+        let mut fields = vec![("rsc_hold", "local"), ("rtype", "full"), ("isstable", "1"), ("hbd_claim", "0,0,1")];
+        fields.push(("hbd_unfit", &unfit));
+        fields.extend(why.map(|why| ("hbd_unfit_why", why)));
+        bench.says("resource", &fields);
+        let text = "has failed on node nodeb";
+        let said = bench.log().iter().filter(|line| line.contains(text)).cloned().collect::<Vec<_>>();
+        bench.done.clear();
+        said
+    };
+    let said = says(&mut bench, "600", Some("b1 b2 exit-code (1) ; c1 c2 no"));
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].starts_with("resource group b1 has failed on node nodeb (b2: exit-code (1)): "), "{said:?}");
+    let shown = bench.view().groups[1].unfit.clone();
+    assert_eq!((shown[0].node.as_str(), shown[0].why.as_str()), ("nodeb", "b2: exit-code (1)"));
+    assert!(bench.view().groups[0].unfit.is_empty());
+    bench.run(20_000);
+    assert!(says(&mut bench, "580", Some("b1 b2 exit-code (1)")).is_empty(), "it is the same failure");
+    assert_eq!(bench.view().groups[1].unfit[0].until, shown[0].until);
+    // It fails again; an older hbd does not say why.
+    let said = says(&mut bench, "600", None);
+    assert!(said.len() == 1 && said[0].contains("(it does not say why)"), "{said:?}");
+    bench.says("resource", &[("rsc_hold", "local"), ("rtype", "full"), ("isstable", "1"), ("hbd_claim", "0,0,1")]);
+    assert!(bench.view().groups[1].unfit.is_empty());
+}
+
+#[test]
+fn the_arguments_of_a_resource_are_not_told_and_a_long_reason_is_cut() {
+    let mut bench = Bench::with(|settings| settings.groups[0].resources[1].word = "a2::secret".into());
+    bench.feed(Event::Start);
+    bench.peer.hbd = Some("1 0.1.0");
+    let mut bench = bench.activated().decided("local");
+    for _ in 0..3 {
+        let news = UnitNews::Failed(format!("one ; two\n{}", "x".repeat(500)));
+        bench.feed(Event::Unit { step: A2, news });
+    }
+    bench.ask("local", "other");
+    let why = bench.field("resource", "hbd_unfit_why").remove(0);
+    assert!(why.starts_with("a1 a2 one, two\\nxxx") && why.len() < 150, "{why}");
+}
+
+#[test]
 fn a_peer_that_failed_the_same_group_does_not_get_it() {
     let mut bench = Bench::joined_hbd("local");
     peer_unfit(&mut bench, "a1");

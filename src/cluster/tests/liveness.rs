@@ -396,3 +396,21 @@ fn groups_that_were_given_are_still_given_after_the_takers_stall() {
     bench.ask("local", "done");
     assert_eq!(answers(&bench), [Answer::Done]);
 }
+
+/// nodeb was given another name, and its machine is known by its uuid: what it says keeps the link up.
+#[test]
+fn a_link_that_is_up_was_heard_within_the_dead_time_whatever_its_node_is_called_by_now() {
+    let mut bench = Bench::joined("local");
+    bench.peer_silent();
+    for _ in 0..6 {
+        bench.run(1_000);
+        let message = bench.status().with("src", "nodec");
+        bench.hears(message);
+        let heard = bench.core.last_heard_on("nodeb", "eth0").unwrap();
+        assert_eq!((bench.links()[0], heard), (true, Duration::from_secs(WALL) + bench.now));
+    }
+    assert_eq!(bench.core.last_heard_on("nodeb", "eth1"), None, "never");
+    let last = Duration::from_secs(WALL) + bench.now;
+    bench.run(5_000);
+    assert_eq!((bench.links()[0], bench.core.last_heard_on("nodeb", "eth0")), (false, Some(last)));
+}

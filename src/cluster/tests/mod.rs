@@ -1,6 +1,7 @@
 //! Tests of the core in the order of chapters 02 and 03: one core, nodea, in virtual time, and a peer, nodeb, whose
 //! messages the test writes. The peer is a real Heartbeat unless a test gives it the field `hbd`.
 
+mod aborted;
 mod agreement;
 mod alone;
 mod carrier;
@@ -67,7 +68,6 @@ const THEIRS: [u8; 16] = [0xb; 16];
 const WALL: u64 = 0x6b02_0000;
 /// The resources of haresources `nodea a1 a2` / `nodeb b1 b2` (03, "lab").
 const WORDS: [[&str; 2]; 2] = [["a1", "a2"], ["b1", "b2"]];
-
 /// Somebody has stopped a unit just now.
 const STOPPED: UnitNews = UnitNews::Stopped { ago: Duration::ZERO };
 

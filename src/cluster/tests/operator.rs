@@ -107,6 +107,29 @@ fn a_move_waits_until_the_other_node_has_decided() {
 }
 
 #[test]
+fn a_move_is_called_off_while_it_waits_and_not_once_it_has_begun() {
+    let mut bench = restless();
+    bench.request(Request::Standby(Set::ALL));
+    assert_eq!(bench.view().waiting_request, Some(1));
+    bench.feed(Event::Request { id: 2, request: Request::CallOff(7) });
+    assert_eq!(answers(&bench), [Answer::UnderWay], "another request");
+    bench.feed(Event::Request { id: 3, request: Request::CallOff(1) });
+    assert_eq!(answers(&bench), [Answer::UnderWay, Answer::Withdrawn, Answer::Done]);
+    assert_eq!((bench.view().awaited, bench.view().waiting_request), (None, None));
+    bench.resource("local", "1", None);
+    bench.run(30_000);
+    assert!(bench.sent("ask_resources").is_empty(), "nothing moves");
+
+    let mut bench = Bench::joined("local");
+    bench.request(Request::Standby(Set::ALL));
+    bench.feed(Event::Request { id: 2, request: Request::CallOff(1) });
+    assert_eq!(answers(&bench), [Answer::UnderWay]);
+    bench.ask("all", "other");
+    bench.ask("all", "done");
+    assert_eq!(answers(&bench), [Answer::UnderWay, Answer::Done], "it goes on");
+}
+
+#[test]
 fn the_reason_for_waiting_is_logged_once_and_shown() {
     let mut bench = restless();
     bench.request(Request::Standby(Set::ALL));

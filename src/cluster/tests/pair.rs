@@ -4,7 +4,8 @@
 use std::collections::VecDeque;
 
 use super::*;
-use crate::cluster::{Answer, Set};
+use crate::cluster::{Answer, GroupSet, Set, WitnessRules};
+use crate::config::Fingerprint;
 
 /// nodea and nodeb.
 struct Pair {
@@ -15,6 +16,11 @@ struct Pair {
     /// What runs, as node, group, resource.
     running: [[[bool; 2]; 2]; 2],
     sent: Vec<String>,
+    /// The wire carries nothing.
+    cut: bool,
+    /// The group that does not stop before somebody says so, and where its stop waits.
+    slow: Option<usize>,
+    waits: Option<(usize, Step)>,
 }
 
 impl Pair {
@@ -33,6 +39,9 @@ impl Pair {
             answers: Vec::new(),
             running: Default::default(),
             sent: Vec::new(),
+            cut: false,
+            slow: None,
+            waits: None,
         }
     }
 
@@ -66,12 +75,15 @@ impl Pair {
         match action {
             Action::Send(message) => {
                 self.sent.extend(told(&message).map(|text| format!("{node} {text}")));
-                self.wire.push_back((1 - node, message));
+                if !self.cut {
+                    self.wire.push_back((1 - node, message));
+                }
             }
             Action::Start(step) => {
                 runs(step, true);
                 events.push_back((node, Event::StepEnded { step, outcome: Outcome::Started }));
             }
+            Action::Stop(step) if self.slow == Some(step.group) => self.waits = Some((node, step)),
             Action::Stop(step) => {
                 runs(step, false);
                 events.push_back((node, Event::StepEnded { step, outcome: Outcome::Stopped }));
@@ -201,4 +213,58 @@ fn two_nodes_that_agree_send_no_more_reports() {
     pair.sent.clear();
     pair.run(60_000);
     assert_eq!(pair.sent, Vec::<String>::new());
+}
+
+// What was let go of for want of the witness's key, and nobody took (05 §4.7).
+
+const NOBODY: [Option<usize>; 2] = [None, None];
+
+/// Both nodes serve their own, with a witness that answers nobody. `alike`: they have read the same haresources.
+fn with_witness(alike: bool) -> Pair {
+    Pair::settled(|settings| {
+        settings.witness = Some(WitnessRules { required: true, ttl: ms(10_000) });
+        let other = !alike && settings.node == "nodeb";
+        let digests = if other { "0000000000000001 0000000000000003" } else { "0000000000000001 0000000000000002" };
+        settings.fingerprint = Fingerprint::parse(digests).unwrap();
+    })
+}
+
+/// The cable is cut for so long, and mended. Every status in between is lost.
+fn cut_for(pair: &mut Pair, milliseconds: u64) {
+    pair.cut = true;
+    pair.run(milliseconds);
+    pair.cut = false;
+}
+
+#[test]
+fn what_both_have_let_go_of_is_soon_served_again_whatever_haresources_they_have_read() {
+    for (alike, owners) in [(true, [Some(0), Some(1)]), (false, [Some(0), Some(0)])] {
+        for milliseconds in [3_500, 20_000] {
+            let mut pair = with_witness(alike);
+            assert_eq!(pair.owners(), [Some(0), Some(1)]);
+            cut_for(&mut pair, milliseconds);
+            assert_eq!(pair.owners(), NOBODY);
+            pair.run(5_600);
+            assert_eq!(pair.owners(), owners, "after a cut of {milliseconds} ms, alike: {alike}");
+        }
+    }
+}
+
+/// nodea has both groups, and one of them takes its time to stop.
+#[test]
+fn what_is_down_is_served_while_the_rest_of_a_release_still_stops() {
+    let mut pair = with_witness(true);
+    pair.feed(0, Event::Request { id: 1, request: Request::TakeoverGroups(GroupSet::new([1], Set::NONE)) });
+    pair.run(1_000);
+    assert_eq!(pair.owners(), [Some(0), Some(0)]);
+    pair.slow = Some(0);
+    cut_for(&mut pair, 3_500);
+    let (node, step) = pair.waits.take().expect("nodea stops group 0");
+    assert_eq!((node, step.group, pair.owners()[1]), (0, 0, None));
+    pair.run(4_600);
+    assert_eq!(pair.owners()[1], Some(1), "nodeb serves what is its own");
+    pair.slow = None;
+    pair.feed(0, Event::StepEnded { step, outcome: Outcome::Stopped });
+    pair.run(4_600);
+    assert_eq!(pair.owners(), [Some(0), Some(1)]);
 }

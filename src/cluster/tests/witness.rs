@@ -15,8 +15,13 @@ enum Says {
 
 /// We and the peer hold our own groups, with a witness.
 fn joined(required: bool) -> Bench {
+    joined_with(required, |_| {})
+}
+
+fn joined_with(required: bool, change: impl FnOnce(&mut Settings)) -> Bench {
     let mut bench = Bench::with(|settings| {
         settings.witness = Some(WitnessRules { required, ttl: ms(10_000) });
+        change(settings);
     });
     bench.feed(Event::Start);
     let mut bench = bench.activated();
@@ -109,12 +114,14 @@ fn a_dead_peers_groups_are_taken_with_the_key_at_its_dead_time() {
 fn without_the_key_nothing_is_taken_and_nothing_kept_beyond_the_dead_time() {
     for says in [Says::Nothing, Says::Theirs] {
         let mut bench = joined(true);
+        bench.peer_status();
         let heard = bench.now;
         bench.peer_silent();
         run(&mut bench, 3_900, says);
         let story = bench.done.iter().filter_map(|(_, action)| tell(action)).collect::<Vec<_>>();
         assert!(story.contains(&"stop a1".to_owned()), "released before the peer may take it: {story:?}");
-        let longest = heard + ms(4_000);
+        // By a clock that goes a tenth slower than the peer's.
+        let longest = heard + ms(3_600);
         assert!(leased(&bench).is_none_or(|until| until <= longest), "{:?} after {heard:?}", leased(&bench));
         run(&mut bench, 30_000, says);
         assert!(!bench.story().contains(&"start b1".to_owned()));
@@ -300,4 +307,34 @@ fn a_lost_address_does_not_come_back_once_the_peer_may_have_taken_it() {
         let back = |told: &String| told == "restore a1" || told == "start a1";
         assert_eq!(story.iter().any(back), says == Says::Ours, "with the key it does: {story:?}");
     }
+}
+
+/// Everything between the nodes is cut, and the other one serves: a reset would end that.
+#[test]
+fn a_peer_that_has_the_key_is_not_reset_before_its_key_has_ended() {
+    for required in [true, false] {
+        let mut bench = joined_with(required, |settings| settings.fencing = vec!["nodeb".into()]);
+        bench.peer_silent();
+        run(&mut bench, 60_000, Says::Theirs);
+        assert!(bench.logged("nodeb is silent, and is not reset, because the witness has given it its key"));
+        let held_back = bench.view().groups[1].held_back.clone();
+        assert_eq!(held_back.as_deref(), Some("nodeb is not reset: it has the witness's key, so it lives"));
+        let story = bench.story();
+        assert!(!story.contains(&"fence nodeb".to_owned()), "{story:?}");
+        // It died, and its key has ended.
+        run(&mut bench, 2_000, Says::Ours);
+        assert!(bench.story().contains(&"fence nodeb".to_owned()));
+        assert!(!bench.story().contains(&"start b1".to_owned()), "nothing is taken before it was reset");
+    }
+}
+
+#[test]
+fn a_silent_witness_keeps_no_peer_from_being_reset() {
+    let mut bench = joined_with(true, |settings| settings.fencing = vec!["nodeb".into()]);
+    bench.peer_silent();
+    run(&mut bench, 3_500, Says::Theirs);
+    run(&mut bench, 12_500, Says::Nothing);
+    assert!(bench.story().contains(&"fence nodeb".to_owned()), "it said so last when the key may have ended by now");
+    bench.feed(Event::Fenced { node: "nodeb".into(), outcome: Ok(()) });
+    assert!(bench.story().contains(&"start b1".to_owned()));
 }

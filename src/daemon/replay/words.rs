@@ -49,6 +49,8 @@ pub fn event(event: &Event, settings: &Settings) -> Option<String> {
             let how = match outcome {
                 Outcome::Started => "has started".to_owned(),
                 Outcome::Stopped => "has stopped".to_owned(),
+                Outcome::Aborted(UnitNews::StoppedWith(cause)) => format!("was stopped on its way up: {cause}"),
+                Outcome::Aborted(_) => "was stopped by somebody on its way up".to_owned(),
                 Outcome::NotStarted(reason) => format!("did not start: {reason}"),
                 Outcome::NotStopped(reason) => format!("did not stop: {reason}"),
             };
@@ -126,6 +128,7 @@ pub fn event(event: &Event, settings: &Settings) -> Option<String> {
                 let key = settings.groups.get(*group).map_or("?", |group| group.key.as_str());
                 format!("an operator asks for a cleanup of group {key}")
             }
+            Request::CallOff(_) => "an operator does not want a move any more".to_owned(),
             Request::StartStopped(_) => "what somebody stopped lately is to run again".to_owned(),
             Request::ClearHold(group) => {
                 let key = settings.groups.get(*group).map_or("?", |group| group.key.as_str());
