@@ -16,10 +16,10 @@ const EVERYWHERE: &str = "[units.\"nginx.service\"]\neverywhere = true\n";
 /// Makes nginx fail at its next start.
 const GARBAGE: &str = "/etc/nginx/conf.d/garbage.conf";
 /// A client that has sent half of a request, says so, and sends the rest when it is told to. Its last word is how the
-/// reading ended: 124 if nothing came within ten seconds. It has a port that the other clients have not had: where the
-/// new owner has such a connection in TIME-WAIT, it answers what belongs to the old owner's as a repetition of its own.
-const HALF: &str = "range=/proc/sys/net/ipv4/ip_local_port_range; read -r was <$range; echo \"$1 $(($1 + 99))\" >$range; \
-                    exec 3<>/dev/tcp/$0/80; echo \"$was\" >$range; printf 'GET / HTTP/1.0\\r\\n' >&3; echo half; \
+/// reading ended: 124 if nothing came within ten seconds. It has a port that the other clients have not had: where
+/// the new owner has such a connection in TIME-WAIT, it takes what belongs to the old owner's for a repetition.
+const HALF: &str = "range=/proc/sys/net/ipv4/ip_local_port_range; \
+                    read -r was <$range; echo \"$1 $(($1 + 99))\" >$range; exec 3<>/dev/tcp/$0/80; echo \"$was\" >$range; printf 'GET / HTTP/1.0\\r\\n' >&3; echo half; \
                     read -r _; printf '\\r\\n' >&3; timeout 10 cat <&3 >/dev/null 2>&1; echo $?";
 /// The ports of such clients: a hundred for each second, the same again after 200 s.
 const HALF_PORTS: u64 = 10_000;
