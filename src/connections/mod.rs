@@ -66,7 +66,7 @@ impl ConnectionsHandle {
     }
 
     /// Hands a command to the thread. Never blocks. What a thread that has ended is told is lost, and so are texts of
-    /// the peer beyond [`WAITING`]; with them nothing but what the options promise.
+    /// the peer beyond 1024 that wait; with them nothing but what the options promise.
     pub fn send(&self, command: ConnectionsCommand) {
         if matches!(command, ConnectionsCommand::Heard(_)) {
             // Only this thread adds.
