@@ -1,11 +1,32 @@
 //! keepalived with the virtual address, in the network of a node: the machine's own program, not one of the node's.
 
-use std::process::{Child, Stdio};
+use std::process::{Child, ExitCode, Stdio};
 
 use crate::example::VIP;
-use crate::lab::{Lab, NODES};
+use crate::lab::{Lab, NODES, missing};
 use crate::process::run;
 use crate::{Error, Result};
+
+/// The whole of a program that compares hbd with keepalived, under this name: says what this machine lacks, or what
+/// went wrong.
+pub fn beside_keepalived(program: &str, compare: fn() -> Result<()>) -> ExitCode {
+    crate::enter();
+    let mut missing = missing();
+    if !Keepalived::is_installed() {
+        missing.push("the command keepalived (package keepalived)".to_owned());
+    }
+    if !missing.is_empty() {
+        eprintln!("{program}: this machine cannot compare; missing:\n  {}", missing.join("\n  "));
+        return ExitCode::FAILURE;
+    }
+    match compare() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{program}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
 
 /// One that runs. Dropping it kills it.
 #[derive(Debug)]
@@ -13,7 +34,7 @@ pub struct Keepalived(Child);
 
 impl Keepalived {
     /// Whether this machine has it.
-    pub fn is_installed() -> bool {
+    fn is_installed() -> bool {
         run(&["keepalived", "--version"]).is_ok()
     }
 

@@ -11,8 +11,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use hbd_lab::example::{Example, VIP};
-use hbd_lab::keepalived::Keepalived;
-use hbd_lab::lab::{Lab, missing};
+use hbd_lab::keepalived::{Keepalived, beside_keepalived};
+use hbd_lab::lab::Lab;
 use hbd_lab::process::{run, wait_until};
 use hbd_lab::software::Software;
 use hbd_lab::{Error, Result};
@@ -32,22 +32,7 @@ const WINDOW: Duration = Duration::from_secs(60);
 const PROGRAMS: [&str; 3] = ["hbd", "keepalived", "heartbeat"];
 
 fn main() -> ExitCode {
-    hbd_lab::enter();
-    let mut missing = missing();
-    if !Keepalived::is_installed() {
-        missing.push("the command keepalived (package keepalived)".to_owned());
-    }
-    if !missing.is_empty() {
-        eprintln!("footprint: this machine cannot compare; missing:\n  {}", missing.join("\n  "));
-        return ExitCode::FAILURE;
-    }
-    match compare() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("footprint: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    beside_keepalived("footprint", compare)
 }
 
 fn compare() -> Result<()> {

@@ -10,8 +10,8 @@ use std::time::Duration;
 use hbd_lab::Result;
 use hbd_lab::client::{Client, longest_silence};
 use hbd_lab::example::Example;
-use hbd_lab::keepalived::Keepalived;
-use hbd_lab::lab::{Lab, NODES, missing};
+use hbd_lab::keepalived::{Keepalived, beside_keepalived};
+use hbd_lab::lab::{Lab, NODES};
 use hbd_lab::process::{now, wait_until};
 use hbd_lab::software::Software;
 
@@ -28,22 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const CALM: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
-    hbd_lab::enter();
-    let mut missing = missing();
-    if !Keepalived::is_installed() {
-        missing.push("the command keepalived (package keepalived)".to_owned());
-    }
-    if !missing.is_empty() {
-        eprintln!("moves: this machine cannot compare moves; missing:\n  {}", missing.join("\n  "));
-        return ExitCode::FAILURE;
-    }
-    match compare() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("moves: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    beside_keepalived("moves", compare)
 }
 
 fn compare() -> Result<()> {
