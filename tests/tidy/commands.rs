@@ -238,17 +238,7 @@ impl Known {
 
 /// What an administrator reads.
 fn documents() -> Vec<Source> {
-    let all = source::read(&[
-        "README.md",
-        "SECURITY.md",
-        "docs/CONCEPTS.md",
-        "docs/PROTECTION.md",
-        "docs/UNITS.md",
-        "docs/FIRST-DAY.md",
-        "docs/FIRST-EVENING.md",
-        "docs/handbook/src",
-        "man",
-    ]);
+    let all = source::read(&[&source::DOCUMENTS[..], &["docs/UNITS.md", "man"]].concat());
     all.into_iter().filter(|source| source.path.ends_with(".md") || source.path.starts_with("man/")).collect()
 }
 

@@ -30,6 +30,17 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf()
 }
 
+/// What an administrator reads, beside the manual pages.
+pub const DOCUMENTS: [&str; 7] = [
+    "README.md",
+    "SECURITY.md",
+    "docs/CONCEPTS.md",
+    "docs/PROTECTION.md",
+    "docs/FIRST-DAY.md",
+    "docs/FIRST-EVENING.md",
+    "docs/handbook/src",
+];
+
 /// Every text file at or below `places`, in the order of their paths. What is missing is empty; what is no text is
 /// left out.
 pub fn read(places: &[&str]) -> Vec<Source> {
