@@ -310,9 +310,7 @@ impl Core {
             Fact::ResetNeeded => each!(self; fence_before_takeover()),
             Fact::ResetNotNeeded => each!(self; ask_peer_again()),
             Fact::Forgone { set } => each!(self; start_what_is_needed(set)),
-            Fact::FreeToTake { set } => {
-                each!(self; take_from_peer(set); takeover_settled());
-            }
+            Fact::FreeToTake { set } => each!(self; take_from_peer(set); takeover_settled()),
             Fact::HoldOver => each!(self; audit_nobody()),
             Fact::TakenUp => each!(self; announce_soon()),
             Fact::ReportCounts(report) => self.hear_report(&report),
